@@ -31,19 +31,23 @@ def signed_admission(gateway: Gateway, admission: Admission, asset: str) -> str:
 def read_admission(gateway: Gateway, runtime: Runtime, text: str, asset: str) -> Admission | None:
     """The admission that a request carries for ``asset``. None for anything but what a gateway
     with the same keys has issued, and for one whose token would now be refused to anybody:
-    its key was changed, retired, removed or is not in force, or the config asks for more.
+    its key, or the one that renewed it, was changed, retired, removed or is not in force, or the
+    config asks for more.
     """
     payload = gateway.keys.verify(Purpose.ADMISSION, text) if text else None
     found = None if payload is None else Admission.from_bytes(payload, asset)
     if found is None:
         return None
-    key = gateway.tokens.keys.by_tag.get(found.key)
+    now_s, keys = time.time(), gateway.tokens.keys
+    if found.renewal_key is not None and not keys.renews(found.renewal_key, now_s):
+        return None
+    key = keys.by_tag.get(found.key)
     if key is None and not _fetch_if_new(gateway, found):
         return None
     protection = runtime.protections.over(asset)
     if protection is None:
         return found
-    return found if found.still_opens(key, protection, gateway.tokens.rules, time.time()) else None
+    return found if found.still_opens(key, protection, gateway.tokens.rules, now_s) else None
 
 
 def _fetch_if_new(gateway: Gateway, found: Admission) -> bool:

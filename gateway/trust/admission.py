@@ -12,8 +12,9 @@ Unix seconds (4, 0: none), when the token was issued (4, 0: not said), when the 
 (4), codec families and devices (2 each, as bits), sessions (2), the numbers of countries,
 autonomous systems, networks and audiences (1 each), the names of the token, the subject and the
 session (20 each, if the flags say so), how it may be renewed (lifetime, window and since when, 4
-each, if the flags say so), the issuer (8, if the flags say so), countries (2 each), autonomous
-systems (4 each), networks (version 1, prefix length 1, and 4 or 16), audiences (8 each).
+each, if the flags say so), the issuer and the tag of the renewal key (8 each, if the flags say so),
+countries (2 each), autonomous systems (4 each), networks (version 1, prefix length 1, and 4 or 16),
+audiences (8 each).
 """
 
 import struct
@@ -47,7 +48,9 @@ GIVEN_STEP_S: Final = 60
 _TOKEN, _SUBJECT, _SESSION, _COUNTRIES, _SYSTEMS, _NETWORKS, _DEVICES, _ANONYMOUS = (
     1 << bit for bit in range(8)
 )
-_HEIGHT, _KBPS, _CODECS, _COUNTED, _RENEWABLE, _ISSUER, _OF_SET = (1 << bit for bit in range(8, 15))
+_HEIGHT, _KBPS, _CODECS, _COUNTED, _RENEWABLE, _ISSUER, _OF_SET, _RENEWED = (
+    1 << bit for bit in range(8, 16)
+)
 _TERMS: Final = struct.Struct(">III")
 _IPV6: Final = 6
 _MOST: Final = 0xFFFF
@@ -87,11 +90,12 @@ class Viewer:
 class Admission:
     """What a token allows for one asset. None is no condition.
 
-    ``key`` is the tag of the key that verified the token, ``digest`` a hash of the token's text.
-    ``token``, ``subject`` and ``session`` are hashed names, ``issuer`` and ``audiences`` (those
-    that counted) hashes. ``claims`` are those of the token that the config can require.
-    ``expires_s``, ``issued_s`` and ``given_s`` (when the gateway gave the admission) are in Unix
-    seconds.
+    ``key`` is the tag of the key that made the token, or the first one of a renewed token, and
+    ``renewal_key`` the tag of the key that verified a renewed one. ``digest`` is a hash of the
+    token's text. ``token``, ``subject`` and ``session`` are hashed names, ``issuer`` and
+    ``audiences`` (those that counted) hashes. ``claims`` are those of the token that the config can
+    require. ``expires_s``, ``issued_s`` and ``given_s`` (when the gateway gave the admission) are
+    in Unix seconds.
     ``terms``: how it may be renewed, None if it may not.
     """
 
@@ -115,6 +119,7 @@ class Admission:
     claims: frozenset[RequiredClaim] = frozenset()
     issued_s: int | None = None
     given_s: int = 0
+    renewal_key: bytes | None = None
 
     @property
     def counted_as(self) -> bytes | None:
@@ -139,6 +144,7 @@ class Admission:
         return cls(
             key=token.key_tag,
             key_of_set=token.key_of_set,
+            renewal_key=token.renewal_key_tag,
             issuer=None if token.issuer is None else text_tag(token.issuer),
             audiences=frozenset(map(text_tag, heard)),
             claims=frozenset(claim for claim in RequiredClaim if claim.is_in(token)),
@@ -279,6 +285,7 @@ class Admission:
             (_RENEWABLE, self.terms),
             (_ISSUER, self.issuer),
             (_OF_SET, self.key_of_set or None),
+            (_RENEWED, self.renewal_key),
         ):
             flags |= 0 if given is None else flag
         head = _HEAD.pack(
@@ -307,6 +314,7 @@ class Admission:
                 *(name for name in names if name is not None),
                 b"" if terms is None else _TERMS.pack(*terms),
                 self.issuer or b"",
+                self.renewal_key or b"",
                 *(country.encode("ascii") for country in countries),
                 *(asn.to_bytes(4) for asn in asns),
                 *map(_network_bytes, networks),
@@ -329,7 +337,9 @@ class Admission:
             rest.take(NAME_BYTES) if flags & flag else None for flag in (_TOKEN, _SUBJECT, _SESSION)
         ]
         terms = RenewalTerms(*_TERMS.unpack(rest.take(_TERMS.size))) if flags & _RENEWABLE else None
-        issuer = rest.take(_TAG_BYTES) if flags & _ISSUER else None
+        issuer, renewal_key = (
+            rest.take(_TAG_BYTES) if flags & flag else None for flag in (_ISSUER, _RENEWED)
+        )
         listed = [rest.take(2).decode("ascii", "replace") for _ in range(countries)]
         systems = [int.from_bytes(rest.take(4)) for _ in range(asns)]
         ranges = [_network_of(rest.take) for _ in range(networks)]
@@ -361,6 +371,7 @@ class Admission:
             claims=_members(RequiredClaim, claims),
             issued_s=issued_s or None,
             given_s=given_s,
+            renewal_key=renewal_key,
         )
 
 

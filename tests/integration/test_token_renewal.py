@@ -260,10 +260,15 @@ def of_makers(folder: Path, status: str) -> Application:
     return application(folder / "gateway.toml", {"GATEWAY_RULES": "[]"})
 
 
+def for_trailer() -> str:
+    """A renewable token of the first maker, whose ``sub`` is the asset."""
+    claims = claims_of(renewable(c2="partner/trailer"))[0]
+    return cat({label: claim for label, claim in claims.items() if label != "asset_prefix"})
+
+
 async def test_a_renewed_token_opens_what_the_old_one_did(tmp_path: Path) -> None:
     """Whatever tokens of the key that renews open. It ends with the key that made the old one."""
-    old = renewable(c2="partner/trailer")
-    old = cat({label: v for label, v in claims_of(old)[0].items() if label != "asset_prefix"})
+    old = for_trailer()
     async with asking(of_makers(tmp_path, "active")) as client:
         first = await client.get("/v1/play/partner/trailer.m3u8", **given_in("header", old))
         new = new_token(first) or ""
@@ -279,6 +284,47 @@ async def test_a_renewed_token_opens_what_the_old_one_did(tmp_path: Path) -> Non
         answer = await client.get("/v1/play/partner/trailer.m3u8", **given_in("header", new))
         assert 401 == answer.status_code
         assert answer.json()["type"].endswith("token-unknown-key")
+
+
+NEXT_KEY = (
+    f'[[tokens.keys]]\nid = "next"\nalgorithm = "HS256"\nsecret = "{SECRET[8:] + SECRET[:8]}"\n'
+)
+NEXT = 'key = "next"\n'
+OF_RENEWAL: list[tuple[str, str, str, str, int]] = [
+    ("as it was", "", "", 'key = "gw"\n', 200),
+    ("replaced, and listed", "", "", f'{NEXT}other_keys = ["gw"]\n', 200),
+    ("replaced", "", "", NEXT, 401),
+    ("retired", 'id = "gw"', 'id = "gw"\nstatus = "retired"', NEXT, 401),
+    ("removed", 'id = "gw"', 'id = "other"', NEXT, 401),
+    ("another under its id", SECRET[::-1], SECRET[1:] + SECRET[0], 'key = "gw"\n', 401),
+    ("ended", 'id = "gw"', 'id = "gw"\nnot_after = "2020-01-01T00:00:00Z"', 'key = "gw"\n', 401),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "renewal", "status"),
+    [row[1:] for row in OF_RENEWAL],
+    ids=[row[0] for row in OF_RENEWAL],
+)
+async def test_what_urls_carry_ends_with_the_key_that_renewed_its_token(
+    tmp_path: Path, old: str, new: str, renewal: str, status: int
+) -> None:
+    """Who has this key can make tokens of every other one. The key of the first token stays."""
+    app = of_makers(tmp_path, "active")
+    put(tmp_path / "catalogue", "partner/trailer/manifest.mpd", mpd("dynamic"))
+    path = "/v1/play/partner/trailer.mpd"
+    async with asking(app) as client:
+        first = await client.get(path, **given_in("header", for_trailer()))
+        answer = await client.get(path, params={"token": new_token(first)})
+        urls = {location(first.text): 200, location(answer.text): status}
+    text = (tmp_path / "gateway.toml").read_text().replace(old, new)
+    text = text.replace('[tokens.renewal]\nkey = "gw"\n', f"{NEXT_KEY}[tokens.renewal]\n{renewal}")
+    (tmp_path / "gateway.toml").write_text(text.replace('\nkeys = ["gw"]', ""))
+    changed = application(tmp_path / "gateway.toml", {"GATEWAY_RULES": "[]"})
+    changed.gateway.keys = app.gateway.keys
+    async with asking(changed) as client:
+        for url, expected in urls.items():
+            assert expected == (await client.get(url)).status_code
 
 
 async def test_what_urls_carry_is_renewed(app: Application, client: httpx.AsyncClient) -> None:

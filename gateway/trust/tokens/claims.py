@@ -40,9 +40,11 @@ _KINDS: Final = {kind.value: kind for kind in DeviceKind}
 _FAMILIES: Final = {family.value: family for family in CodecFamily}
 
 
-def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> VerifiedToken:
-    """What the claims of a verified token allow; ``key`` made it, or the one that it renews.
-    Raises TokenError."""
+def verified_token(
+    token: UnverifiedToken, key: TokenKey, maker: TokenKey, digest: bytes
+) -> VerifiedToken:
+    """What the claims of a token allow that ``key`` verified; ``maker`` made it, or the one that it
+    renews. Raises TokenError."""
     read = _Claims(token.claims)
     if len(token.claims) > MAX_CLAIMS:
         raise TokenError(RefusalCode.CLAIM, f"The token has more than {MAX_CLAIMS} claims.")
@@ -50,7 +52,7 @@ def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> Veri
         for name in token.claims.keys() & _RESTRICTING:
             raise unsupported(f"the claim {name}")
     subject = read.text("sub")
-    of_asset = key.use.subject_is == "asset"
+    of_asset = maker.use.subject_is == "asset"
     assets = read.texts("asset")
     if of_asset and subject is not None:
         assets = (assets or frozenset()) | {subject}
@@ -58,7 +60,7 @@ def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> Veri
     networks, asns = read.networks(), read.numbers("asn", _MAX_ASN)
     from_cat = token.claims if token.form == "cat" else {}
     return VerifiedToken(
-        key=key.name,
+        key=maker.name,
         digest=digest,
         form=token.form,
         issuer=read.text("iss") if token.origin is None else token.origin.issuer,
@@ -86,8 +88,9 @@ def verified_token(token: UnverifiedToken, key: TokenKey, digest: bytes) -> Veri
         ),
         max_sessions=read.number("max_sessions", _MAX_SESSIONS),
         renewal=from_cat.get("renewal"),
-        key_tag=key.tag,
-        key_of_set=key.use.of_set,
+        key_tag=maker.tag,
+        key_of_set=maker.use.of_set,
+        renewal_key_tag=None if token.origin is None else key.tag,
     )
 
 

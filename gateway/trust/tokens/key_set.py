@@ -42,6 +42,11 @@ class TokenKeys:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def renews(self, tag: bytes, now_s: float) -> bool:
+        """Whether the key with this tag renews tokens, also those of other keys, at ``now_s``."""
+        key = self.by_tag.get(tag)
+        return key is not None and key.use.renews and key.use.in_force(now_s)
+
     def candidates(
         self, kid: str | None, issuer: object, accepts: Sequence[Algorithm], now_s: float
     ) -> list[TokenKey]:

@@ -43,10 +43,11 @@ class VerifiedToken:
     """What a verified playback token allows. None: the token does not limit it.
 
     ``key`` is the id of the key that made it, ``key_tag`` its tag, and ``key_of_set`` says whether
-    it is of a set; ``issuer`` is who made it. Of a renewed token, they are those of the first one.
-    ``digest`` is that of the token's text, and names the token without showing it. Times are Unix
-    seconds. ``networks`` and ``asns`` belong together: the viewer is in one of the networks, or in
-    one of the autonomous systems. ``methods``, ``uri`` and ``headers`` are about the request.
+    it is of a set; ``issuer`` is who made it. Of a renewed token, they are those of the first one,
+    and ``renewal_key_tag`` is the tag of the key that verified it. ``digest`` is that of the
+    token's text, and names the token without showing it. Times are Unix seconds. ``networks`` and
+    ``asns`` belong together: the viewer is in one of the networks, or in one of the autonomous
+    systems. ``methods``, ``uri`` and ``headers`` are about the request.
     Nothing that the token says is in ``repr``.
     """
 
@@ -76,6 +77,7 @@ class VerifiedToken:
     renewal: Renewal | None = field(default=None, repr=False)
     key_tag: bytes = field(default=bytes(8), repr=False)
     key_of_set: bool = field(default=False, repr=False)
+    renewal_key_tag: bytes | None = field(default=None, repr=False)
 
     def allows_asset(self, asset: str) -> bool:
         """Whether the token is for this asset: by its id, or by a prefix of it, letter by

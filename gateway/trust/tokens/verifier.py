@@ -103,7 +103,7 @@ class Verifier:
         if key is None:
             raise TokenError(RefusalCode.SIGNATURE, "The signature of the token is not valid.")
         maker = self._maker(unverified.origin, key)
-        token = verified_token(unverified, maker, digest)
+        token = verified_token(unverified, key, maker, digest)
         if token.audiences and token.audiences.isdisjoint(self.rules.audiences):
             raise TokenError(RefusalCode.AUDIENCE, "The token is for another audience.")
         if token.expires_s is None and self.rules.require_expiry:

@@ -62,6 +62,7 @@ FULL = Admission(
     claims=frozenset({RequiredClaim.ASSET, RequiredClaim.SUBJECT}),
     issued_s=int(NOW_S) - 60,
     given_s=int(NOW_S),
+    renewal_key=b"r" * 8,
 )
 
 
@@ -87,6 +88,7 @@ def test_it_keeps_what_counts_of_a_token() -> None:
         prefixes=("film",),
         key_tag=KEY.tag,
         key_of_set=True,
+        renewal_key_tag=b"r" * 8,
     )
     found = Admission.of(grant, NAMES, RULES, NOW_S + 1)
     assert {text_tag("here")} == found.audiences
@@ -94,6 +96,7 @@ def test_it_keeps_what_counts_of_a_token() -> None:
     assert int(NOW_S) + 60 == found.given_s  # of this minute
     assert frozenset(RequiredClaim) == found.claims
     assert found.key_of_set
+    assert b"r" * 8 == found.renewal_key
     assert (named("tt1"), named("uviewer"), named("ss1")) == (
         found.token,
         found.subject,
