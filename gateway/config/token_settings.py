@@ -290,8 +290,8 @@ class TokenSettings(Section):
     """The names of cookies that hold a token, besides the header fields and the query."""
     catu_base: FolderUrl | None = Field(None, examples=["https://cdn.example.com/videos/"])
     """Match the URI claim of CATs (`catu`) with the URL of the source manifest below this URL.
-    A decision about a title in any format matches by the playlist or the MPD. Without it, with the
-    URL at which the player asks."""
+    A decision for which no `format` is asked matches by the playlist. Without it, with the URL at
+    which the player asks."""
     unknown_country: Literal["refuse", "allow"]
     """What becomes of a viewer whose country is not known, when its token is for some countries, or
     the asset is licensed in some."""

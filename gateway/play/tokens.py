@@ -214,11 +214,8 @@ def _mismatch(
         return "asset", problems.not_open(mismatch)
     if not token.allows_asset(asset):
         return "asset", problems.other_asset()
-    unmet = [
-        token.allows_request(request.method, uri, request.headers.any)
-        for uri in _uris(runtime, request, asset, wanted)
-    ]
-    claim = None if None in unmet else unmet[0]
+    uri = _uri(runtime, request, asset, wanted)
+    claim = token.allows_request(request.method, uri, request.headers.any)
     return None if claim is None else ("request", problems.other_request(claim))
 
 
@@ -394,17 +391,15 @@ def _viewer(runtime: Runtime, request: Request, facts: Facts) -> Viewer:
     )
 
 
-def _uris(
-    runtime: Runtime, request: Request, asset: str, wanted: ManifestFormat | None
-) -> list[str]:
-    """The URIs of which ``catu`` must match one: those of the source manifests in the format
-    ``wanted`` below ``tokens.catu_base``, else that of the request. All are without a query."""
+def _uri(runtime: Runtime, request: Request, asset: str, wanted: ManifestFormat | None) -> str:
+    """The URI that ``catu`` must match, without a query: that of the source manifest below
+    ``tokens.catu_base``, else that of the request. A request for any format is about the playlist.
+    """
     base, source = runtime.settings.tokens.catu_base, runtime.settings.source
     if base is None:
-        return [f"{base_url_of(runtime, request)}{request.path}"]
-    templates = {ManifestFormat.HLS: source.hls, ManifestFormat.DASH: source.dash}
-    named = templates.values() if wanted is None else (templates[wanted],)
-    return [f"{base}{template.replace('{asset}', asset)}" for template in named]
+        return f"{base_url_of(runtime, request)}{request.path}"
+    template = source.dash if wanted is ManifestFormat.DASH else source.hls
+    return f"{base}{template.replace('{asset}', asset)}"
 
 
 def _count(outcome: str, problem: Problem) -> Problem:
