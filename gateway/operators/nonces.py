@@ -32,7 +32,7 @@ class NonceMemory:
         nonce that another worker knows is not recognised. False also when this worker remembers as
         many as it may.
         """
-        while self._used and self._is_over(next(iter(self._used.values())), now_s):
+        while self._used and self._is_over(next(iter(self._used.values())), signed, now_s):
             self._used.popitem(last=False)
         if signed.nonce in self._used or len(self._used) >= MAX_NONCES:
             return False
@@ -47,6 +47,9 @@ class NonceMemory:
             log.warning("nonce_not_shared", reason=error.trouble)
             return True
 
-    def _is_over(self, signed: Signed, now_s: float) -> bool:
+    def _is_over(self, used: Signed, signed: Signed, now_s: float) -> bool:
+        """Whether a nonce is of no use any more. In a full memory the window in force counts, which
+        is that of the request that was ``signed`` last."""
         is_full = len(self._used) >= MAX_NONCES
-        return now_s >= (signed.until_s if is_full else signed.longest_s)
+        sooner_s = signed.longest_s - signed.until_s if is_full else 0
+        return now_s >= used.longest_s - sooner_s

@@ -51,6 +51,20 @@ async def test_a_full_memory_forgets_what_its_window_does_not_need(
     assert not await memory.first_use(verified(60, later_s, "c", later_s), later_s)
 
 
+async def test_a_full_memory_keeps_what_a_longer_window_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The window in force counts, not that in which a request was signed."""
+    monkeypatch.setattr(nonces, "MAX_NONCES", 2)
+    memory = NonceMemory(None)
+    for name in "ab":
+        assert await memory.first_use(verified(60, NOW_S, name), NOW_S)
+    later_s = NOW_S + 62
+    for name, created_s in (("c", later_s), ("a", NOW_S)):
+        request = verified(MAX_WINDOW_S, later_s, name, created_s)
+        assert not await memory.first_use(request, later_s)
+
+
 async def test_other_workers_know_it_as_long(tmp_path: Path) -> None:
     """Redis keeps it for them."""
     now_s = time.time()
