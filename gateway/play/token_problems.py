@@ -81,12 +81,14 @@ def not_open(sentence: str) -> Problem:
 
 
 def denied(denial: Denial) -> Problem:
-    """401, 403 or 451: the token is for other viewers."""
+    """401, 403 or 451: the token, or the asset, is for other viewers."""
     if denial is Denial.EXPIRED:
         return token_expired()
     if denial is Denial.COUNTRY:
         return not_licensed()
-    return Problem(403, f"token-{denial.value}", "Token for other viewers", _DENIED[denial])
+    anonymous = denial is Denial.ANONYMOUS  # also of an asset that needs no token
+    title = "Not for viewers behind VPNs" if anonymous else "Token for other viewers"
+    return Problem(403, f"token-{denial.value}", title, _DENIED[denial])
 
 
 _DENIED = {

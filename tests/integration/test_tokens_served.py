@@ -656,6 +656,7 @@ async def test_an_open_asset_may_refuse_viewers_behind_vpns(config: Path, suffix
             sender = app.gateway.runtime.clients.sender(address, Headers({}))
             given = (app.gateway, "paid/open/film", None, "", sender, Headers({}), time.time())
             assert carried_on(*given).renews is (address == NORWAY)
+            assert "Token" not in answer.text, "there is none"
             kinds.append((answer.status_code, "token-anonymous" in answer.text))
     assert [(200, False), (403, True)] == kinds
     assert not app.gateway.runtime.protections.is_public("paid/open/film")
