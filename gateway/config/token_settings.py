@@ -266,7 +266,7 @@ class TokenRenewalSettings(Section):
     """The private key (PEM) of a public key. It is read when the configuration is."""
     total_lifetime_s: TimeToLive = 43_200
     """The longest lifetime of a token with all its renewals, from its `iat`, in seconds. Of a token
-    without `iat`, from its first `exp`."""
+    without `iat`, from its first `exp`, or from the first renewal if that is sooner."""
 
 
 class TokenSettings(Section):
@@ -299,9 +299,9 @@ class TokenSettings(Section):
     """A session no longer counts towards the sessions of its subject when it has sent nothing for
     this long, in seconds: no request for a manifest or steering, and no CMCD report."""
     class_manifests: Flag
-    """Also give class manifests of assets that want a token, or are licensed in some countries.
-    Only for a CDN in front that verifies both itself: whoever has the URL of a class manifest gets
-    it."""
+    """Also give class manifests of assets that want a token, are licensed in some countries, or
+    have `refuse_anonymous`. Only for a CDN in front that enforces all this itself: whoever has the
+    URL of a class manifest gets it."""
     jwks_min_refresh_s: TimeToLive
     """The shortest time between two fetches of a set of keys, whatever its `Cache-Control` says, in
     seconds."""

@@ -37,8 +37,9 @@ class RequiredClaim(StrEnum):
 class Protection:
     """What opens the assets whose ids begin with ``asset_prefix``. None is any.
 
-    ``is_open``: they need no token. A token must be of one of the ``issuers``, verified by one of
-    the ``keys``, and for one of the ``audiences``; it must have the ``required`` claims.
+    ``is_open``: they need no token. A token must be of one of the ``issuers``, made with one of the
+    ``keys`` (of a renewed one, the first token counts), and for one of the ``audiences``; it must
+    have the ``required`` claims.
     ``refuse_anonymous``: viewers behind VPNs and proxies are refused, whatever the token says, and
     ``countries``: where the assets are licensed (ISO 3166-1 alpha-2); both also when they are open.
     """
