@@ -666,6 +666,7 @@ async def test_a_cat_may_name_the_source_manifest(config: Path) -> None:
     """Below ``tokens.catu_base``: that of the format which the request is about."""
     base = "https://cdn.example/v/"
     app = application(config, {"GATEWAY_RULES": "[]", "GATEWAY_TOKENS__CATU_BASE": base})
+    body = {"assets": ["paid/film"]}
     hls, dash = (f"{HLS}?", "?format=hls"), (f"{HLS.replace('m3u8', 'mpd')}?", "?format=dash")
     async with asking(app) as client:
         for extension, plays in ((".m3u8", hls), (".mpd", dash)):
@@ -675,7 +676,6 @@ async def test_a_cat_may_name_the_source_manifest(config: Path) -> None:
                 status = 200 if (manifest, query) == plays else 403
                 for url in (manifest, f"{JSON}{query}"):
                     assert status == (await client.get(url, headers=headers)).status_code, url
-                body = {"assets": ["paid/film"]}
                 answer = await client.post(f"/v1/decisions{query}", json=body, headers=headers)
                 [found] = answer.json()["decisions"]
                 assert ("problem" in found) is (status == 403)
