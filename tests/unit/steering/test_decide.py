@@ -837,6 +837,18 @@ def test_edges_that_refreshes_declare_are_bounded() -> None:
     assert edges[1].tag == state.clones[0][0]
 
 
+@pytest.mark.parametrize(
+    ("conditions", "declared"), [({"c": DOWN}, 2), ({}, 3), (dict.fromkeys("abc", DOWN), 3)]
+)
+def test_an_edge_that_is_down_is_not_declared(
+    conditions: Mapping[str, EdgeCondition], declared: int
+) -> None:
+    """Nobody plays there, so no refresh has brought it. While all are down, it may be up."""
+    case = Case(conditions=conditions, clones=[B], declared=2, reports=[("c", 9_000_000)])
+    state = replace(state_of(case), live=True)
+    assert declared == answer(case, state).state.declared
+
+
 def test_pathways_of_an_mpd_are_never_forgotten() -> None:
     """Of the others, those that the player learned of last are remembered."""
     known = [Edge(f"x{number}", f"https://x{number}.example/v/") for number in range(MAX_CLONES)]
