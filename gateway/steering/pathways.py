@@ -46,9 +46,13 @@ def last_host(state: SteeringState, edge: Edge) -> int:
 
 
 def pathway_of(state: SteeringState, edge: Edge) -> str:
-    """The id of the pathway that leads the player to the edge as it is now."""
+    """The id of the pathway that leads the player to the edge as it is now. A base that is a clone
+    keeps its id, whatever was forgotten of the clones."""
     first = first_host(state, edge)
-    return edge.id if first in (0, edge.host_tag) else id_by_host(edge)
+    if first not in (0, edge.host_tag):
+        return id_by_host(edge)
+    is_base = not state.base_host and state.base == id_by_host(edge)
+    return state.base if is_base else edge.id
 
 
 def id_by_host(edge: Edge) -> str:
