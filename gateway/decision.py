@@ -353,9 +353,7 @@ def nearest_edges(decision: Decision) -> tuple[Edge, ...]:
     if inquiry.edge_count > 1:
         return decision.edges
     fleet, facts = inquiry.fleet, inquiry.facts
-    key = rank.viewer_key(facts.asset, facts.viewer)
-    order = rank.ordered_by_key(fleet, decision.tiers, key, asset=facts.asset)
-    order = rank.without_poor(fleet, order, facts.poor_edges, key)
+    order = _ordered(fleet, facts, decision.tiers, rank.MIN_RANKED)
     others = [fleet.edges[at] for at in order if fleet.edges[at] is not decision.edge]
     return (decision.edge, *others)
 
@@ -386,18 +384,25 @@ def _place(inquiry: Inquiry, tiers: tuple[EdgeTier, ...]) -> tuple[tuple[Edge, .
     edge takes no new sessions.
     """
     fleet, facts = inquiry.fleet, inquiry.facts
-    count = inquiry.edge_count
-    positions = rank.ordered_edges(fleet, tiers, facts.asset, facts.viewer, count)
-    if facts.poor_edges and any(fleet.edges[at].id in facts.poor_edges for at in positions):
-        key = rank.viewer_key(facts.asset, facts.viewer)
-        several = rank.ordered_by_key(fleet, tiers, key, max(count, rank.MIN_RANKED), facts.asset)
-        positions = rank.without_poor(fleet, several, facts.poor_edges, key)[:count]
+    positions = _ordered(fleet, facts, tiers, inquiry.edge_count)
     held = None if facts.placed_on is None else fleet.positions.get(facts.placed_on)
-    if held is not None and fleet.conditions[held].state == "down" and not fleet.all_down:
+    if held in fleet.down:
         held = None
     if held is not None and held != positions[0]:
         positions = (held, *(at for at in positions if at != held))
     return tuple([fleet.edges[at] for at in positions]), held is not None
+
+
+def _ordered(
+    fleet: Fleet, facts: Facts, tiers: tuple[EdgeTier, ...], count: int
+) -> tuple[int, ...]:
+    """The best ``count`` edges for this viewer. Those on which others of its network have trouble
+    come behind, unless an operator's override decides."""
+    key = rank.viewer_key(facts.asset, facts.viewer)
+    if not facts.poor_edges or fleet.diversions:
+        return rank.ordered_by_key(fleet, tiers, key, count, facts.asset)
+    several = rank.ordered_by_key(fleet, tiers, key, max(count, rank.MIN_RANKED), facts.asset)
+    return rank.without_poor(fleet, several, facts.poor_edges, key)[:count]
 
 
 def _subject(facts: Facts) -> Subject:

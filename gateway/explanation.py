@@ -16,10 +16,14 @@ from gateway.reason import Reason, Step
 from geodata.cell import snap
 from geodata.place import Place
 
+Moves = Sequence[tuple[Edge, Override]]
+"""The operators' overrides that moved a viewer to its edge, in order, each with the edge that it
+moved it from."""
+
 
 def reasons_of(decision: Decision) -> tuple[Reason, ...]:
     """Every reason for ``decision``, from the address to the lease."""
-    known = decision.facts.reasons
+    known, moves = decision.facts.reasons, _moves(decision)
     return (
         *(reason for reason in known if reason.step is Step.ADDRESS),
         _place(decision.facts.place),
@@ -29,8 +33,8 @@ def reasons_of(decision: Decision) -> tuple[Reason, ...]:
         *_start(decision),
         *decision.ladder_reasons,
         *_poor(decision),
-        *_conditions(decision),
-        _edge(decision),
+        *_conditions(decision, moves),
+        _edge(decision, moves),
         *_lease(decision),
     )
 
@@ -139,7 +143,7 @@ def _poor(decision: Decision) -> Iterator[Reason]:
         yield Reason(Step.EDGE, "poor-edges", text)
 
 
-def _conditions(decision: Decision) -> Iterator[Reason]:
+def _conditions(decision: Decision, moves: Moves) -> Iterator[Reason]:
     """Why better edges were passed over (those that would come before the first one if all were
     up), and the conditions of listed edges that are not fully up."""
     fleet, facts = decision.inquiry.fleet, decision.facts
@@ -151,7 +155,6 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
         return
     ideal, best, tiers = fleet.ideal, decision.edge, _tiers_if_all_up(decision)
     wished = [fleet.edges[at] for at in rank.ordered_edges(ideal, tiers, facts.asset, facts.viewer)]
-    moves = _moves(decision)
     if moves:
         best = moves[0][0]
     passed = wished[: wished.index(best)] if best in wished else wished
@@ -163,12 +166,11 @@ def _conditions(decision: Decision) -> Iterator[Reason]:
         yield Reason(Step.EDGE, f"edge-{condition.word}", f"{edge.id} {condition}{end}")
 
 
-def _edge(decision: Decision) -> Reason:
+def _edge(decision: Decision, moves: Moves) -> Reason:
     fleet, best = decision.inquiry.fleet, decision.edge
     if best.id == decision.facts.placed_on:
         text = f"{best.id} already serves this session and stays"
         return Reason(Step.EDGE, "edge-held", text)
-    moves = _moves(decision)
     if moves:
         return _override_reason(best, moves)
     position = fleet.positions[best.id]
@@ -186,9 +188,8 @@ def _tiers_if_all_up(decision: Decision) -> Sequence[rank.EdgeTier]:
     return rank.ranked_tiers(fleet.ideal, snap(decision.facts.place), spread_point)
 
 
-def _moves(decision: Decision) -> Sequence[tuple[Edge, Override]]:
-    """The operators' overrides that moved the viewer to its edge, in order, each with the edge that
-    it moved it from; none when the viewer has its edge without them."""
+def _moves(decision: Decision) -> Moves:
+    """None when the viewer has its edge without overrides."""
     fleet, facts = decision.inquiry.fleet, decision.facts
     if not fleet.diversions or decision.edge.id == facts.placed_on:
         return ()
@@ -204,7 +205,7 @@ def _moves(decision: Decision) -> Sequence[tuple[Edge, Override]]:
     return ()
 
 
-def _override_reason(edge: Edge, moves: Sequence[tuple[Edge, Override]]) -> Reason:
+def _override_reason(edge: Edge, moves: Moves) -> Reason:
     parts = []
     for instead_of, one in reversed(moves):
         why = f": {one.why}" if one.why else ""

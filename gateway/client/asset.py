@@ -3,6 +3,11 @@
 import re
 
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~-]+"
+NO_PREFIX = (
+    "cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z 0-9 . _ ~ / -, without a "
+    "segment that is empty, . or .."
+)
+"""Why a text is no prefix of asset ids."""
 _ASSET_ID = re.compile(rf"(?=.{{1,512}}\Z){_SEGMENT}(?:/{_SEGMENT})*\Z", re.DOTALL)
 
 

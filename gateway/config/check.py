@@ -190,20 +190,24 @@ def _never_true(when: Mapping[str, Any], *, has_asns: bool) -> Iterator[tuple[st
 
 def _edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
     yield from _example_edges(tables, problem)
-    first: dict[tuple[str, str], int] = {}
-    for position, edge in _items(tables, ("edges",)):
-        url = edge.get("url")
-        if isinstance(url, str):
-            earlier = first.setdefault((url.rstrip("/"), repr(edge.get("dns"))), position)
-            if earlier != position:
-                text = f"is also {written(('edges', earlier, 'url'))}; two edges that are one "
-                text += "fail together, and their capacity is that of one"
-                path = ("edges", position, "url")
-                yield problem(path, text, value=shown(url), severity="warning")
+    yield from _same_edges(tables, problem)
     edges = [edge for _, edge in _items(tables, ("edges",))]
     if all(edge.get("fallback", False) is False for edge in edges) and edges:
         text = "has no edge with fallback = true; players in unknown places get any edge"
         yield problem(("edges",), text, severity="warning")
+
+
+def _same_edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:
+    first: dict[tuple[str, str], int] = {}
+    for position, edge in _items(tables, ("edges",)):
+        url = edge.get("url")
+        if not isinstance(url, str):
+            continue
+        earlier = first.setdefault((url.rstrip("/"), repr(edge.get("dns"))), position)
+        if earlier != position:
+            text = f"is also {written(('edges', earlier, 'url'))}; two edges that are one "
+            text += "fail together, and their capacity is that of one"
+            yield problem(("edges", position, "url"), text, value=shown(url), severity="warning")
 
 
 def _example_edges(tables: Mapping[str, Any], problem: _ProblemOf) -> Iterator[ConfigProblem]:

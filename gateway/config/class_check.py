@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gateway.config.problem import ConfigProblem
+from gateway.config.token_check import is_for_everybody
 
 
 def check_classes(
@@ -39,7 +40,5 @@ def check_classes(
 def _protects(tokens: Mapping[str, Any]) -> bool:
     listed = tokens.get("protect")
     return isinstance(listed, list | tuple) and any(
-        isinstance(each, dict)
-        and (each.get("access") != "open" or each.get("countries") or each.get("refuse_anonymous"))
-        for each in listed
+        isinstance(each, dict) and not is_for_everybody(each) for each in listed
     )

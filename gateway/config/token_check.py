@@ -7,7 +7,7 @@ from gateway.config.problem import ConfigProblem, nearest, shown
 from gateway.config.read import read_defaults
 from gateway.trust.edge_signing import akamai, cat, cloudfront, media_cdn
 
-_SIGNED_COOKIES: Final[Mapping[Any, tuple[str, ...]]] = {
+_SIGNED_COOKIES: Final[Mapping[str, tuple[str, ...]]] = {
     "akamai": (akamai.TOKEN_NAME,),
     "cat": (cat.COOKIE,),
     "cloudfront": cloudfront.COOKIES,
@@ -78,15 +78,18 @@ def _cookies(
             yield problem(("tokens", "cookies"), text, value=shown(name), allowed="another name")
 
 
+def is_for_everybody(protect: Mapping[str, Any]) -> bool:
+    """Whether a table of ``[[tokens.protect]]`` wants no token, and viewers may be anywhere."""
+    somewhere = protect.get("countries") or protect.get("refuse_anonymous")
+    return protect.get("access") == "open" and not somewhere
+
+
 def _use(given: Mapping[str, Any], problem: ProblemOf) -> Iterator[ConfigProblem]:
     if given.get("enabled") is not True:
         return
     protected = [each for each in _tables(given, "protect") if each.get("access") != "open"]
     keys = [each for each in _tables(given, "keys") if each.get("status") != "retired"]
-    somewhere = any(
-        each.get("countries") or each.get("refuse_anonymous") for each in _tables(given, "protect")
-    )
-    if not protected and not somewhere:
+    if all(map(is_for_everybody, _tables(given, "protect"))):
         text = "is true, but no [[tokens.protect]] wants a token"
         yield problem(("tokens", "enabled"), text, severity="warning")
     if protected and not keys and not _tables(given, "jwks"):

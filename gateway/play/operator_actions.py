@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final
 
-from gateway.client.asset import is_asset_prefix
+from gateway.client.asset import NO_PREFIX, is_asset_prefix
 from gateway.config.problem import ConfigError
 from gateway.config.registration import checked_ids
 from gateway.operators import drains, purges, revoking, steers
@@ -312,10 +312,7 @@ def _wanted(given: Mapping[str, Any]) -> Wanted:
         raise problems.bad_body(f"until: {error}") from error
     prefix = given.get("asset_prefix") or ""
     if prefix and not is_asset_prefix(prefix):
-        raise problems.bad_body(
-            "asset_prefix: cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z "
-            "0-9 . _ ~ / -, without a segment that is empty, . or .."
-        )
+        raise problems.bad_body(f"asset_prefix: {NO_PREFIX}")
     return Wanted(given["from"], given["to"], share, until, given.get("why") or "", prefix)
 
 

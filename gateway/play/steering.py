@@ -198,13 +198,10 @@ def cookies_of(gateway: Gateway, answer: Steered, asset: str, now_s: float) -> R
 def _reload_url(runtime: Runtime, asset: str, state: str, session: bytes | None, grant: str) -> str:
     """Where the player asks next, with what it carries: ``state`` and ``grant`` are empty without
     one."""
-    name = "" if session is None else session.hex()
-    carried = [
-        f"{key}={value}"
-        for key, value in ((STATE, state), (SESSION, name), (GRANT, grant))
-        if value
-    ]
-    return "?".join([_url(runtime, asset), *filter(None, ["&".join(carried)])])
+    url, name = _url(runtime, asset), "" if session is None else session.hex()
+    parameters = ((STATE, state), (SESSION, name), (GRANT, grant))
+    carried = "&".join([f"{key}={value}" for key, value in parameters if value])
+    return f"{url}?{carried}" if carried else url
 
 
 def drawn_name(viewer: int) -> bytes:

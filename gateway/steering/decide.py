@@ -301,7 +301,7 @@ def _seen(situation: Situation, state: SteeringState, view: NetworkView) -> int 
 
 def _is_usable(fleet: Fleet, key: int | None) -> bool:
     at = None if key is None else fleet.index.by_key.get(key)
-    return at is not None and not _is_down(fleet, at)
+    return at is not None and at not in fleet.down
 
 
 def _edge(fleet: Fleet, key: int | None) -> Edge | None:
@@ -334,7 +334,7 @@ def _known(
             and pathway_of(state, fleet.edges[at]) != pathway
         ):
             dead = key  # the edge has another host now
-        elif key != state.told and (at is None or _is_down(fleet, at)):
+        elif key != state.told and (at is None or at in fleet.down):
             dead = key
         else:
             found.append((key, bps))
@@ -372,10 +372,6 @@ def _measured(
 
 def _kbps(bps: int) -> int:
     return min(bps // 1000, MAX_KBPS)
-
-
-def _is_down(fleet: Fleet, at: int) -> bool:
-    return fleet.conditions[at].state == "down" and not fleet.all_down
 
 
 def _playing(known: Sequence[tuple[int, int | None]], told: int) -> int | None:
@@ -447,7 +443,7 @@ class _Session:
         at = fleet.index.by_key.get(self._told)
         if at is None or not self._is_there(fleet.edges[at]):
             return "gone"
-        if _is_down(fleet, at):
+        if at in fleet.down:
             return "down"
         condition = fleet.conditions[at]
         if condition.state in LEFT_STATES and not admits(fleet, at, self._state.viewer):
@@ -521,9 +517,7 @@ class _Session:
         one is slow or has failed, or none has room. It never moves to one that is down.
         """
         fleet, viewer = self._situation.fleet, self._state.viewer
-        others = [
-            at for at in order if not _is_down(fleet, at) and self._is_option(fleet.edges[at])
-        ]
+        others = [at for at in order if at not in fleet.down and self._is_option(fleet.edges[at])]
         takes = [at for at in others if admits(fleet, at, viewer)]
         good = [at for at in takes if self._is_better(fleet.edges[at].key, order)]
         found = self._with_room(good, left_kbps)

@@ -57,7 +57,11 @@ def pathway_of(state: SteeringState, edge: Edge) -> str:
 
 def id_by_host(edge: Edge) -> str:
     """The id of an edge for a player that learned of it under another host."""
-    return f"{edge.id}.{edge.host_tag:04x}"
+    return _clone_id(edge.id, edge.host_tag)
+
+
+def _clone_id(edge: str, tag: int) -> str:
+    return f"{edge}.{tag:04x}"
 
 
 def unlike(edge: Edge) -> Clone:
@@ -95,7 +99,7 @@ def named(
     declared = edge.id == state.base and tag == state.base_host
     if declared or is_sibling or (edge.tag, tag) in state.clones[: max(0, state.declared - 1)]:
         return Named(tag, edge.id, is_sibling)
-    return Named(tag, f"{edge.id}.{tag:04x}", is_sibling=False)
+    return Named(tag, _clone_id(edge.id, tag), is_sibling=False)
 
 
 def has_name(state: SteeringState, edge: Edge, base: Edge | None, now_s: float) -> bool:
@@ -110,7 +114,7 @@ def last_pathway(state: SteeringState) -> str:
     is all that is left to such a player when no edge can be named, as its base was removed."""
     tag = edge_tag(stable_hash(state.base))
     tags = [host for known, host in state.clones if known == tag]
-    return f"{state.base}.{tags[-1]:04x}" if tags else state.base
+    return _clone_id(state.base, tags[-1]) if tags else state.base
 
 
 def edge_at(fleet: Fleet, pathway: str) -> int | None:
@@ -140,9 +144,7 @@ def with_reported(
     for pathway, _ in reports if state.live else ():
         at = fleet.positions.get(pathway)
         count = max(1, state.declared)
-        if at is None or pathway == state.base or count > MAX_CLONES:
-            continue
-        if fleet.conditions[at].state == "down" and not fleet.all_down:
+        if at is None or at in fleet.down or pathway == state.base or count > MAX_CLONES:
             continue
         edge = fleet.edges[at]
         if not first_host(state, edge):

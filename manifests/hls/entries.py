@@ -186,7 +186,7 @@ def integer(value: str | None) -> int | None:
     digits, or with more of them than a decimal-integer can have (A3.2)."""
     if value is None:
         return None
-    if value.isdecimal() and value.isascii() and len(value) <= MAX_DIGITS:
+    if value.isdecimal() and value.isascii() and len(value) <= MAX_DIGITS:  # as nearly always
         return int(value)
     match = _INTEGER.match(value)
     return int(match[0]) if match is not None and len(match[0]) <= MAX_DIGITS else None

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from gateway.client.asset import is_asset_prefix
+from gateway.client.asset import NO_PREFIX, is_asset_prefix
 from gateway.commands.command_line import check_ids, config_option, load_quietly, run_work
 from gateway.operators.moment import Moment, moment_of, share_of
 
@@ -26,10 +26,7 @@ def _until(_: click.Context, __: click.Parameter, given: str | None) -> Moment |
 def _prefix(_: click.Context, __: click.Parameter, given: str | None) -> str | None:
     if given is None or is_asset_prefix(given):
         return given
-    raise click.BadParameter(
-        f"{given[:40]!r} cannot begin an asset id; allowed are 1 to 512 characters of A-Z a-z "
-        "0-9 . _ ~ / -, without a segment that is empty, . or .."
-    )
+    raise click.BadParameter(f"{given[:40]!r} {NO_PREFIX}")
 
 
 @click.group(invoke_without_command=True)
